@@ -58,7 +58,9 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
     if facts["synthetic"]:
         found.append(SYNTHETIC_DATA)
     elif images := facts[provenance.NOTE]:
-        found.append(f"{TRAINED_WITH_SYNTHETIC}: {sum(images.values()):,}")
+        number = provenance.text(provenance.total(images))
+        number = f"up to {number} in a model" if "members" in facts else number
+        found.append(f"{TRAINED_WITH_SYNTHETIC}: {number}")
     if facts["interrupted"]:
         found.append("Training was interrupted: this model is not finished")
     return found

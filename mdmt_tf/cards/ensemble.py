@@ -55,7 +55,7 @@ def gather_ensemble(
             "title": f"ensemble of {len(members)}: {members[0]['title']}",
             "finished": max(str(one["finished"]) for one in members),
             "synthetic": any(one["synthetic"] for one in members),
-            provenance.NOTE: provenance.combined(
+            provenance.NOTE: provenance.largest(
                 *(one[provenance.NOTE] for one in members)
             ),
             "interrupted": next(

@@ -111,6 +111,7 @@ def _model(config: Config, manifest: Mapping, answers: Sequence[Answer]) -> dict
         "backbone_parameters": counts.get("backbone", published),
         "parameters": counts.get("model"),
         "heads": config.model.heads,
+        "start_heads": config.model.start_heads,
         "input": list(config.image_shape),
         "flip_averaging": config.model.flip_averaging,
         "batch_norm": config.model.batch_norm,

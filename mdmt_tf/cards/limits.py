@@ -5,9 +5,10 @@ from typing import Any
 
 from mdmt_tf.cards.facts import epoch_is_chosen
 from mdmt_tf.metrics.text import plural
-from mdmt_tf.models.weights import provenance
+from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.statistics.calibration import Calibration, notes_of
 from mdmt_tf.statistics.operating_points import indistinct
+from mdmt_tf.tasks.alike import why_meaningless
 
 # Fewer patients, or patients of a class, leave wide intervals.
 _FEW_PATIENTS = 100
@@ -43,32 +44,28 @@ def _of_progress(facts) -> Iterator[str]:
 
 
 def _of_synthetic(facts) -> Iterator[str]:
-    images = facts[provenance.NOTE]
     if facts["synthetic"]:
         yield (
             "The images that metrics are of are synthetic. The numbers say nothing "
             "about patients."
         )
-    elif images:
-        names = ", ".join(f"{count:,} {name}" for name, count in images.items())
-        yield (
-            f"Trained with {plural(sum(images.values()), 'synthetic image')} "
-            f"({names}); judged on real images."
-        )
+    elif note := synthetic_note(facts):
+        yield f"T{note[1:]}; judged on real images."
 
 
 def _of_labels(facts) -> Iterator[str]:
-    for one in facts["model"]["answers"]:
-        if one["permuted"]:
-            yield (
-                f"{one['name']}: the training labels were permuted, as a control. The "
-                "answers mean nothing."
-            )
-        elif not one["trained"] and "terms" not in one:
-            yield (
-                f"{one['name']}: nothing has trained its head, because no label was "
-                "trained with. The answers mean nothing."
-            )
+    answers = facts["model"]["answers"]
+    untrained = [one["name"] for one in answers if not one["trained"]]
+    if facts["model"].get("start_heads"):  # earlier cards do not say
+        untrained = []
+    reasons = why_meaningless(
+        {one["name"]: one.get("terms", ()) for one in answers},
+        permuted=[one["name"] for one in answers if one["permuted"]],
+        untrained=untrained,
+    )
+    for one in answers:
+        if text := reasons.get(one["name"]):
+            yield f"{one['name']}: {text}."
         elif one["fraction"] is not None and one["fraction"] < 1:
             yield (
                 f"{one['name']}: trained with the labels of {one['fraction']:.0%} of "

@@ -38,6 +38,11 @@ class TaskRules:
             )
         )
 
+    @property
+    def taught_tasks(self) -> tuple[str, ...]:
+        """The tasks whose head has learned something, here or in the start."""
+        return tuple(self.tasks) if self.model.start_heads else self.trained_tasks
+
     @rule("tasks")
     def _outputs_have_different_names(self) -> Iterator[Problem]:
         for name, section in self.tasks.items():

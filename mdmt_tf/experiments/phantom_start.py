@@ -203,20 +203,18 @@ def _facts_of(run: RunFolder) -> dict:
     """The facts of the file: what went in, and what was measured."""
     settings = run.settings()
     manifest = run.read_json(run.manifest)
-    before = lineage.of_manifest(manifest)["datasets"]
-    drawn = {*manifest["synthetic_datasets"], *manifest[provenance.NOTE]}
-    real = {*manifest["datasets"], *before} - drawn
-    if real:
+    if problem := _problem_of(manifest):
         raise DataError(
-            f"{run.path}: was trained with real images of {', '.join(sorted(real))}. "
-            "Expected a run on synthetic images alone. To start from its weights, set "
+            f"{run.path}: {problem}. Expected a run on synthetic images alone, with "
+            "their true labels. To start from its weights, set "
             f"model.weights={run.backbone_weights}."
         )
     images = manifest[provenance.NOTE]
+    number = provenance.text(provenance.total(images))
     return {
         "backbone": settings.model.backbone,
-        "source": f"synthetic radiographs: {sum(images.values()):,} images",
-        "licence": _LICENCE,
+        "source": f"synthetic radiographs: {number} images",
+        "licence": _licence_of(manifest["initial_weights"]),
         provenance.NOTE: images,
         "phantoms_version": _phantoms_version(settings),
         "recipe": settings.experiment,
@@ -229,6 +227,39 @@ def _facts_of(run: RunFolder) -> dict:
         "packages": manifest["packages"],
         "settings": settings.to_plain() | {"run_dir": None, "data_dir": None},
     }
+
+
+def _problem_of(manifest: Mapping) -> str:
+    """What the weights have learned besides synthetic images; "" if nothing."""
+    synthetic, note = manifest["synthetic_datasets"], lineage.of_manifest(manifest)
+    prints = {manifest["datasets"][name].get("fingerprint") for name in synthetic}
+    # A real dataset may have the name of a drawn one. Notes by earlier versions do not
+    # mark the drawn ones.
+    real = set(manifest["datasets"]) - set(synthetic)
+    real |= {
+        name
+        for name, entry in note["datasets"].items()
+        if not entry.get(lineage.SYNTHETIC)
+        and not prints.issuperset(entry["fingerprints"])
+    }
+    if real:
+        return f"was trained with real images of {', '.join(sorted(real))}"
+    if unknown := note[lineage.UNKNOWN]:
+        return f"started from {', '.join(unknown)}, whose data are unknown"
+    # Notes by earlier versions do not have those of the run.
+    permuted = {*manifest.get("permuted", ()), *note.get(lineage.PERMUTED, ())}
+    if permuted:
+        return f"was trained with permuted labels of {', '.join(sorted(permuted))}"
+    return ""
+
+
+def _licence_of(start: Mapping | None) -> str | None:
+    """The licence of weights that began with others; None: it is not known."""
+    if start is None:
+        return _LICENCE
+    licences = {part.get("licence") for part in start.get("average", [start])}
+    known = sorted(filter(None, licences))
+    return " AND ".join(known) if len(known) == len(licences) else None
 
 
 def _digest_of(settings: Config) -> str:

@@ -70,8 +70,9 @@ class Results:
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the tested data are synthetic; None when no fit is
             finished.
-        synthetic_images: experiment that the folds test -> dataset -> number of
-            synthetic images that its fits were trained with; without those with none.
+        synthetic_images: experiment that the folds test -> dataset -> the most
+            synthetic images that one of its fits was trained with; without those with
+            none.
         datasets: name -> facts, from the manifests.
         correlations: the table of `correlations.csv`, of the patients of all splits;
             None when there is none, or validation is judged.

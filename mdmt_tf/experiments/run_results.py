@@ -143,7 +143,7 @@ def synthetic_images(
         # Fits of earlier versions have no such key.
         if images := manifest.get(provenance.NOTE):
             name = experiment_of[fit]
-            found[name] = provenance.combined(found.get(name, {}), images)
+            found[name] = provenance.largest(found.get(name, {}), images)
     return found
 
 

@@ -23,6 +23,7 @@ from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes
 from mdmt_tf.tasks import Answer
 
+_PERMUTED = "the training labels were permuted; the answers mean nothing"
 _CAVEATS = (
     "Intervals are about other patients like these. They say nothing about patients of "
     "other hospitals, and nothing about training again.",
@@ -111,12 +112,13 @@ def brief_sections(report: ExternalReport) -> list[TableSection]:
 
 
 def _marks(results: ExternalResults) -> list[str]:
-    # As `predict` says it, first. Evaluations by earlier versions do not have it.
-    permuted = [
-        f"{name}: the labels of the training were permuted; the answers mean nothing."
-        for name in results.manifest.get("meaningless", ())
-    ]
-    return [*permuted, *_synthetic_marks(results)]
+    # As `predict` says it, first. Evaluations by earlier versions do not have it, or a
+    # list of the answers of permuted labels.
+    found = results.manifest.get("meaningless", ())
+    if not isinstance(found, dict):
+        found = dict.fromkeys(found, _PERMUTED)
+    marks = [f"{name}: {text}." for name, text in found.items()]
+    return [*marks, *_synthetic_marks(results)]
 
 
 def _synthetic_marks(results: ExternalResults) -> list[str]:

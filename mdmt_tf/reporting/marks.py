@@ -2,6 +2,7 @@
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.marks import SYNTHETIC_DATA, TRAINED_WITH_SYNTHETIC, start_of_plot
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.kept_epoch import kept_epoch
 
 SYNTHETIC = f"{SYNTHETIC_DATA}."
@@ -42,9 +43,13 @@ def _trained_with(results: Results) -> str:
     """Which experiments were trained with synthetic images."""
     experiments: dict[str, list[str]] = {}
     for name, images in results.synthetic_images.items():
-        counts = ", ".join(f"{count:,} of {own}" for own, count in images.items())
+        counts = ", ".join(
+            f"up to {provenance.text(count)} of {own}" for own, count in images.items()
+        )
         experiments.setdefault(counts, []).append(name)
-    parts = [f"{', '.join(own)} ({counts})" for counts, own in experiments.items()]
+    parts = [
+        f"{', '.join(own)} ({counts} in a fit)" for counts, own in experiments.items()
+    ]
     return (
         f"{TRAINED_WITH_SYNTHETIC}: {'; '.join(parts)}. All numbers here are of real "
         "images."

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import mdmt_tf
@@ -34,6 +34,7 @@ def build_manifest(
     initial_weights: dict | None = None,
     synthetic_images: Mapping[str, int] | None = None,
     trained_with: Mapping | None = None,
+    start: Mapping | None = None,
 ) -> dict:
     """The manifest of a run.
 
@@ -44,19 +45,22 @@ def build_manifest(
         devices: names of the devices that the fit uses.
         initial_weights: source and sha256 of the backbone's weights; None: random.
         synthetic_images: number of training images of each synthetic dataset.
-        trained_with: hashes of the images here and in the fits that the weights are
-            of, see `lineage`.
+        trained_with: hashes of the images here, see `lineage`; the permuted tasks are
+            added.
+        start: likewise, of the fits that the weights are of.
     """
+    own, start = trained_with or lineage.empty(), start or lineage.empty()
     synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
-    of_start = (initial_weights or {}).get(provenance.NOTE, {})
+    permuted = [name for name, task in config.tasks.items() if task.permute]
+    images = (initial_weights or {}).get(provenance.NOTE, {}), synthetic_images or {}
     return {
         "experiment": config.experiment,
         # Whether metrics say nothing about patients.
         "synthetic": any(name in judged for name in synthetic),
         "synthetic_datasets": synthetic,
         # Dataset -> images, here and in the fits that the weights are of.
-        provenance.NOTE: provenance.combined(of_start, synthetic_images or {}),
-        lineage.NOTE: trained_with or lineage.empty(),
+        provenance.NOTE: _counted(images, (start, own)),
+        lineage.NOTE: lineage.combined(start, own, lineage.empty(permuted=permuted)),
         "mdmt_tf": mdmt_tf.__version__,
         "commit": _commit(),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
@@ -69,7 +73,7 @@ def build_manifest(
         "initial_weights": initial_weights,
         "datasets": datasets,
         # Tasks that are not trained with their own labels, or not with all of them.
-        "permuted": [name for name, task in config.tasks.items() if task.permute],
+        "permuted": permuted,
         "fractions": {
             name: task.fraction
             for name, task in config.tasks.items()
@@ -83,6 +87,31 @@ def build_manifest(
             if section.fraction < 1
         },
     }
+
+
+def _counted(images: Sequence[Mapping], notes: Sequence[Mapping]) -> dict:
+    """The synthetic images of the start and of the fit, by dataset.
+
+    Args:
+        images: the numbers of both.
+        notes: their hashes, which tell whether both have the same images, if there is
+            one for each image.
+    """
+    found = provenance.combined(*images)
+    hashed, both = (
+        map(lineage.synthetic_images, notes),
+        lineage.synthetic_images(*notes),
+    )
+    steps = list(zip(images, hashed, strict=True))
+    for name, count in found.items():
+        low, high = provenance.ends(count)
+        needed = [
+            (provenance.ends(n.get(name, 0))[1], h.get(name, 0)) for n, h in steps
+        ]
+        if low < high and all(number <= hashes for number, hashes in needed):
+            # Images without a label have a hash, too.
+            found[name] = min(max(both[name], low), high)
+    return found
 
 
 def data_note(manifest: dict) -> str:
@@ -104,7 +133,22 @@ def data_note(manifest: dict) -> str:
     # Runs of earlier versions have no such key.
     if permuted := manifest.get("permuted"):
         text += f"; PERMUTED labels of {', '.join(permuted)}"
+    if before := permuted_before(manifest):
+        text += f"; after a start from PERMUTED labels of {', '.join(before)}"
     return text
+
+
+def permuted_before(manifest: Mapping) -> list[str]:
+    """Tasks whose labels were permuted for the start of a run, and are not for the run.
+
+    Example:
+        >>> note = lineage.empty(permuted=["score", "sign"])
+        >>> permuted_before({"permuted": ["sign"], "trained_with_data": note})
+        ['score']
+    """
+    # Runs of earlier versions have neither key.
+    permuted = (manifest.get(lineage.NOTE) or {}).get(lineage.PERMUTED, ())
+    return [name for name in permuted if name not in manifest.get("permuted", ())]
 
 
 def synthetic_note(manifest: dict) -> str:
@@ -118,11 +162,11 @@ def synthetic_note(manifest: dict) -> str:
     images = manifest.get(provenance.NOTE) or {}
     if not images:
         return ""
-    names = [f"{count:,} {name}" for name, count in images.items()]
+    text, total = provenance.text, provenance.total(images)
+    names = [f"{text(count)} {name}" for name, count in images.items()]
     names = list(images) if len(images) == 1 else names
-    total = sum(images.values())
     return (
-        f"trained with {total:,} synthetic image{'s' if total > 1 else ''} "
+        f"trained with {text(total)} synthetic image{'' if total == 1 else 's'} "
         f"({', '.join(names)})"
     )
 

@@ -22,7 +22,7 @@ from mdmt_tf.serving.predictor import (
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.calibration import Calibration, Calibrations
 from mdmt_tf.tasks import Answer, Task, make_task
-from mdmt_tf.tasks.alike import answers_text, are_alike
+from mdmt_tf.tasks.alike import answers_text, are_alike, descriptions
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class OpenModel:
         statistics: fraction of each dataset in the statistics of normalisation for
             images of no dataset; None if all datasets have the same statistics.
         calibrations: by component; none of a model that was made without.
+        meaningless: answer -> why it means nothing, see `tasks.alike.meaningless`.
     """
 
     path: Path
@@ -56,8 +57,11 @@ class OpenModel:
     trained_on: str
     training_images: Mapping | None
     statistics: Mapping[str, float] | None = None
-    trained_with_synthetic: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    trained_with_synthetic: Mapping[str, provenance.Count] = dataclasses.field(
+        default_factory=dict
+    )
     calibrations: Calibrations = dataclasses.field(default_factory=dict)
+    meaningless: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def statistics_text(self) -> str:
@@ -160,6 +164,11 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
             name: Calibration.from_plain(values)
             for name, values in about.get("calibration", {}).items()
         },
+        meaningless={
+            name: facts["labels"]
+            for name, facts in about["tasks"].items()
+            if "labels" in facts
+        },
     )
 
 
@@ -167,10 +176,11 @@ def _task_of(path: Path, name: str, facts: Mapping) -> Answer:
     """A task from its `description`."""
     facts = dict(facts)
     facts.pop("prediction", None)  # follows from the kind
-    # Of a task with permuted labels, a text that says so.
+    # Why the answer means nothing, see `descriptions`.
     if text := facts.pop("labels", ""):
-        logger.warning("%s: task %r: %s", path, name, text)
-        facts["permute"] = True
+        logger.warning("%s: %r: %s", path, name, text)
+        if "permuted" in text and "terms" not in facts:
+            facts["permute"] = True
     return make_task(name=name, **facts)
 
 
@@ -185,7 +195,7 @@ def _information(run: RunFolder, config, predictor) -> dict:
         "preprocessing": {
             name: one.config for name, one in config.tested_datasets.items()
         },
-        "tasks": {one.name: one.description() for one in run.read_answers(config)},
+        "tasks": descriptions(run.read_answers(config), config.taught_tasks),
         "image": {"size": list(config.image_shape)},
         provenance.NOTE: manifest.get(provenance.NOTE, {}),
         "trained_on": data_note(manifest),

@@ -311,6 +311,8 @@ def describe(result: External) -> dict:
             run["calibration_notes"] = notes
     facts = {"name": result.dataset.name, **result.dataset.describe()}
     evaluated = [task.name for task in result.tasks]
+    taught = [set(run.settings().taught_tasks) for run in request.runs]
+    reasons = meaningless(request.tasks, set.intersection(*taught))
     return {
         "mdmt_tf": mdmt_tf.__version__,
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
@@ -320,9 +322,7 @@ def describe(result: External) -> dict:
         "dataset": facts,
         "images": len(result.dataset),
         "tasks": [task.to_plain() for task in result.tasks],
-        "meaningless": [
-            name for name in meaningless(request.tasks) if name in evaluated
-        ],
+        "meaningless": {n: text for n, text in reasons.items() if n in evaluated},
         "numbers_read": result.numbers_read,
         "not_judged": result.not_judged,
         "fields_read": result.fields_read,

@@ -1,6 +1,6 @@
 """Whether the answers of several models mean the same, and so do their heads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mdmt_tf.tasks.answer import Answer
 from mdmt_tf.tasks.base import Task
@@ -64,21 +64,83 @@ def answers_text(answers: Sequence[Answer]) -> str:
     return "; ".join(parts)
 
 
-def meaningless(answers: Sequence[Answer]) -> list[str]:
-    """Names of the answers that are learned from permuted labels, or derived from such.
+def descriptions(answers: Sequence[Answer], taught: Collection[str]) -> dict[str, dict]:
+    """What a user of the trained model needs to know of each answer, by its name.
+
+    Arguments as for `meaningless`, whose text is under `labels`.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> descriptions([age], [])["age"]["labels"]
+        'nothing has trained its head; the answers mean nothing'
+    """
+    reasons = meaningless(answers, taught)
+    return {
+        own.name: own.description()
+        | ({"labels": reasons[own.name]} if own.name in reasons else {})
+        for own in answers
+    }
+
+
+def meaningless(answers: Sequence[Answer], taught: Collection[str]) -> dict[str, str]:
+    """Why answers mean nothing; without those that mean something.
+
+    Args:
+        answers: of one model.
+        taught: names of its tasks whose head has learned something.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
         >>> a = make_task(name="a", kind="regression", permute=True)
         >>> b = make_task(name="b", kind="regression")
         >>> total = make_task(name="total", kind="sum", terms={"a": (), "b": ()})
-        >>> meaningless([a, b, total])
-        ['a', 'total']
+        >>> meaningless([b, total], ["b"])
+        {}
+        >>> meaningless([a, b, total], ["a", "b"])["total"]
+        'the training labels of a were permuted; the answers mean nothing'
     """
-    permuted = {answer.name for answer in answers if _is_permuted(answer)}
-    return [
-        answer.name for answer in answers if permuted & {answer.name, *_terms(answer)}
-    ]
+    return why_meaningless(
+        {answer.name: list(_terms(answer)) for answer in answers},
+        permuted=[answer.name for answer in answers if _is_permuted(answer)],
+        untrained=[
+            answer.name
+            for answer in answers
+            if not _terms(answer) and answer.name not in taught
+        ],
+    )
+
+
+def why_meaningless(
+    terms: Mapping[str, Sequence[str]],
+    permuted: Collection[str],
+    untrained: Collection[str],
+) -> dict[str, str]:
+    """As `meaningless`, of names.
+
+    Args:
+        terms: answer -> the tasks that it follows from; of a task, none.
+        permuted, untrained: tasks with permuted labels, and with a random head.
+
+    Example:
+        >>> why_meaningless({"a": [], "b": [], "sum": ["a", "b"]}, ["a"], ["b"])["sum"]
+        'the training labels of a were permuted, nothing has trained the head of b; ...'
+    """
+    found = {}
+    for name, parts in terms.items():
+        tasks = parts or [name]
+        scrambled = [own for own in tasks if own in permuted]
+        headless = [own for own in tasks if own in untrained and own not in permuted]
+        reasons = []
+        if scrambled:
+            of = f" of {', '.join(scrambled)}" if parts else ""
+            reasons.append(f"the training labels{of} were permuted")
+        if headless:
+            head = f"the head of {', '.join(headless)}" if parts else "its head"
+            reasons.append(f"nothing has trained {head}")
+        if reasons:
+            found[name] = f"{', '.join(reasons)}; the answers mean nothing"
+    return found
 
 
 def _is_permuted(answer: Answer) -> bool:

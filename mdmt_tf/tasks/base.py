@@ -86,10 +86,6 @@ class Task(Answer):
         """The first loss that training minimises, over the metric `loss`."""
         return 1.0
 
-    def description(self) -> dict:
-        permuted = {"labels": "permuted; the answers mean nothing"}
-        return super().description() | (permuted if self.permute else {})
-
     # Configuration.
 
     @classmethod

@@ -14,6 +14,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.screen import size
 from mdmt_tf.statistics.calibration import Calibrations
+from mdmt_tf.tasks.alike import descriptions
 
 # Fewest letters of a text beside its name.
 _LEAST = 20
@@ -54,7 +55,7 @@ def information(
         "preprocessing": {
             d.name: d.config for d in inputs.datasets if d.name in inputs.judged
         },
-        "tasks": {answer.name: answer.description() for answer in inputs.answers},
+        "tasks": descriptions(inputs.answers, config.taught_tasks),
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
         "training_images": training_images,
     }

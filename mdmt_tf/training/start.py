@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mdmt_tf.data.inputs import judged_of
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import LeakageError
-from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
+from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.weights import lineage, pretrained
 from mdmt_tf.splits.files import Lists
 
@@ -29,7 +29,7 @@ def data_of_start(backbone: str, weights: str | Mapping[str, float] | None) -> d
     """
     if isinstance(weights, Mapping):
         return lineage.combined(*(data_of_start(backbone, path) for path in weights))
-    if weights in (None, PUBLISHED, PHANTOMS):
+    if weights in (None, PUBLISHED):
         return lineage.empty()
     path = pretrained.locate(backbone, weights)
     note = lineage.read(path)

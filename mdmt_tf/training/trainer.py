@@ -74,7 +74,6 @@ def train(
         start = data_of_start(model.backbone, model.weights)
         data = inputs.datasets, inputs.split.datasets
         check_start(start, *data, settings.allow_identical_images)
-        own = lineage.of_lists(*data)
         initial = pretrained.describe(model.backbone, model.weights)
         manifest = build_manifest(
             config,
@@ -83,7 +82,8 @@ def train(
             device_names(strategy),
             initial,
             inputs.synthetic_images,
-            lineage.combined(start, own),
+            lineage.of_lists(*data),
+            start,
         )
         run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:

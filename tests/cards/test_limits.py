@@ -42,7 +42,7 @@ def test_one_site(facts):
 def test_synthetic_images(facts):
     facts["trained_with_synthetic"] = {"synthetic_cxr": 2700}
     (text,) = found(facts, "synthetic")
-    assert text.startswith("Trained with 2,700 synthetic images (2,700 synthetic_cxr)")
+    assert text.startswith("Trained with 2,700 synthetic images (synthetic_cxr); jud")
     facts["synthetic"] = True
     (text,) = found(facts, "synthetic")
     assert "say nothing about patients" in text
@@ -59,6 +59,21 @@ def test_a_task_that_nothing_trains(facts):
     facts["model"]["answers"][1] |= {"fraction": 0.0, "trained": False}
     assert found(facts, "days: nothing has trained its head")
     assert not found(facts, "days: trained with the labels")
+    # Its head may know what the start has learned.
+    facts["model"]["start_heads"] = True
+    assert not found(facts, "nothing has trained")
+    assert found(facts, "days: trained with the labels of 0%")
+
+
+def test_a_derived_answer_is_as_meaningless_as_its_tasks(facts):
+    answers = facts["model"]["answers"]
+    derived = {"name": "sum", "terms": {"icu": [0, 1], "days": []}, "trained": False}
+    answers.append(derived | {"permuted": False, "fraction": None})
+    assert not found(facts, "sum: ")
+    answers[1] |= {"fraction": 0.0, "trained": False}
+    assert found(facts, "sum: nothing has trained the head of days; the answers mean")
+    answers[0]["permuted"] = True
+    assert found(facts, "sum: the training labels of icu were permuted, nothing has")
 
 
 def test_metrics_that_chose_the_epoch(facts):

@@ -76,6 +76,17 @@ def test_a_task_is_trained_if_fractions_leave_it_labels(minimal):
         assert trained(f"{key}.fraction=0.1") == ("prognosis", "severity")
 
 
+def test_with_heads_of_the_start_an_untrained_task_may_have_learned(minimal):
+    settings = ["tasks.severity.fraction=0", "model.weights=run.weights.h5"]
+    for start_heads, taught in (
+        (False, ["prognosis"]),
+        (True, ["prognosis", "severity"]),
+    ):
+        loaded = config.load(minimal, [*settings, f"model.start_heads={start_heads}"])
+        assert list(loaded.taught_tasks) == taught
+        assert loaded.trained_tasks == ("prognosis",)
+
+
 def test_resolved_settings_survive_a_round_trip(minimal, tmp_path):
     loaded = config.load(minimal, ["pipeline.augmentation=null", "seed=7"])
     path = tmp_path / "resolved.yaml"

@@ -10,7 +10,7 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments import phantom_start
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.weights import half_precision, heads, phantom_weights
+from mdmt_tf.models.weights import half_precision, heads, lineage, phantom_weights
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.tasks.alike import head_text
 
@@ -146,6 +146,78 @@ def test_a_run_on_real_images_is_refused(finished, cache):
     with pytest.raises(DataError, match="with real images of cohen_brixia. Expected"):
         phantom_start.make_from_run(run.path, "tiny", print)
     assert not list(cache.glob("*.safetensors"))
+
+
+DRAWN = {"synthetic_cxr": {"fingerprint": "drawn"}}
+
+
+def entry_of(fingerprint, **facts):
+    nothing = dict.fromkeys(lineage.KINDS, "")
+    splits = dict.fromkeys(lineage.FITTED, nothing)
+    return {"fingerprints": [fingerprint], **splits, **facts}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"trained_with_data": lineage.empty(["ours.weights.h5"])},
+            "started from ours.weights.h5, whose data are unknown",
+        ),
+        ({"permuted": ["z0", "z3"]}, "was trained with permuted labels of z0, z3"),
+        (
+            {"trained_with_data": lineage.empty(permuted=["z0"])},
+            "was trained with permuted labels of z0",
+        ),
+        (
+            # Real images in a dataset with the name of the drawn one.
+            {
+                "trained_with_data": {
+                    "datasets": {"synthetic_cxr": entry_of("real")},
+                    "unknown": [],
+                }
+            },
+            "was trained with real images of synthetic_cxr",
+        ),
+    ],
+)
+def test_a_run_that_learned_something_else_is_refused(
+    finished, cache, changes, problem
+):
+    run = finished(datasets=DRAWN, **changes)
+    with pytest.raises(DataError, match=f"{problem}. Expected a run on synthetic"):
+        phantom_start.make_from_run(run.path, "tiny", print)
+    assert not list(cache.glob("*.safetensors"))
+
+
+def test_a_run_after_other_phantoms_is_taken(finished, cache):
+    """Of another drawing; also of an earlier version, which did not mark its own."""
+    others = entry_of("other", synthetic="synthetic_cxr")
+    note = {"synthetic_cxr": entry_of("drawn"), "before": others}
+    run = finished(datasets=DRAWN, trained_with_data={"datasets": note, "unknown": []})
+    assert phantom_start.make_from_run(run.path, "tiny", print).is_file()
+
+
+BSD, FREE = (
+    {"source": "a", "licence": text} for text in ("BSD-3-Clause", "Apache-2.0")
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "licence"),
+    [
+        (None, "Apache-2.0"),
+        (BSD, "BSD-3-Clause"),
+        ({"average": [BSD, FREE, BSD]}, "Apache-2.0 AND BSD-3-Clause"),
+        ({"average": [BSD, {"file": "run/backbone.weights.h5"}]}, None),
+    ],
+)
+def test_the_licence_is_that_of_the_start(finished, cache, start, licence):
+    note = lineage.empty()
+    run = finished(initial_weights=start, trained_with_data=note)
+    path = phantom_start.make_from_run(run.path, "tiny", print)
+    assert half_precision.read_facts(path)["licence"] == licence
+    assert phantom_weights.describe("tiny")["licence"] == licence
 
 
 def test_a_run_of_another_backbone_is_refused(finished, cache):

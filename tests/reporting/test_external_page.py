@@ -504,11 +504,21 @@ def test_answers_that_were_not_judged_are_stated(real, changed, texts_alone):
     assert f"images have a label of death. {text}" in page
 
 
-def test_an_answer_of_permuted_labels_is_marked_first(real, changed, texts_alone):
-    folder = changed(real, meaningless=["death"], synthetic=True)
+# As an earlier version has written it, too.
+@pytest.mark.parametrize(
+    "found",
+    [
+        ["death"],
+        {"death": "the training labels were permuted; the answers mean nothing"},
+    ],
+)
+def test_an_answer_of_permuted_labels_is_marked_first(
+    real, changed, texts_alone, found
+):
+    folder = changed(real, meaningless=found, synthetic=True)
     first, second = write_page(folder).marks
     assert first == (
-        "death: the labels of the training were permuted; the answers mean nothing."
+        "death: the training labels were permuted; the answers mean nothing."
     )
     assert "SYNTHETIC" in second
     assert first in (folder / "index.html").read_text()

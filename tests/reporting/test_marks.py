@@ -173,7 +173,7 @@ def test_experiments_that_were_trained_with_synthetic_images_are_named(folder):
     assert marks.warnings_of(synthetic) == [marks.SYNTHETIC]
     real = dataclasses.replace(synthetic, synthetic=False)
     assert marks.warnings_of(real) == [
-        "Trained with synthetic images: joint, start (2,700 of drawn); few (9 of "
-        "drawn). All numbers here are of real images."
+        "Trained with synthetic images: joint, start (up to 2,700 of drawn in a fit); "
+        "few (up to 9 of drawn in a fit). All numbers here are of real images."
     ]
     assert marks.start_of_title(real) == ""

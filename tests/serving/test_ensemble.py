@@ -20,7 +20,7 @@ from mdmt_tf.serving import ensemble
 from mdmt_tf.serving.ensemble import open_model, open_models
 from mdmt_tf.serving.export import export_model
 from mdmt_tf.tasks import KINDS, make_task
-from mdmt_tf.tasks.alike import are_alike
+from mdmt_tf.tasks.alike import are_alike, descriptions
 
 OUTCOME = make_task(kind="binary", name="outcome", classes=("mild", "severe"))
 OTHER = make_task(kind="binary", name="outcome", classes=("alive", "dead"))
@@ -31,7 +31,7 @@ GRADE = make_task(kind="ordinal", name="grade", cut_points=(5, 9))
 def save(tmp_path_factory):
     """A function that writes a SavedModel and returns its folder."""
 
-    def save(*tasks, size=(8, 8), preprocessing=("lungs_256",), seed=0):
+    def save(*tasks, size=(8, 8), preprocessing=("lungs_256",), seed=0, described=None):
         keras.utils.set_random_seed(seed)
         image = keras.Input((*size, 3))
         x = keras.layers.Flatten()(image)
@@ -42,7 +42,7 @@ def save(tmp_path_factory):
             "trained_on": "ward",
             "image": {"size": list(size)},
             "preprocessing": {f"d{n}": one for n, one in enumerate(preprocessing)},
-            "tasks": {task.name: task.description() for task in tasks},
+            "tasks": described or descriptions(tasks, [task.name for task in tasks]),
         }
         path = tmp_path_factory.mktemp("models") / "saved_model"
         export_model(keras.Model(image, outputs), tasks, path, about)
@@ -70,12 +70,34 @@ def test_a_task_of_every_kind_is_opened_with_permuted_labels_too(kind, caplog):
     for permuted in (False, True):
         task = dataclasses.replace(task_of(kind), permute=permuted)
         caplog.clear()
-        opened = ensemble._task_of("model", task.name, task.description())
+        (facts,) = descriptions([task], [task.name]).values()
+        opened = ensemble._task_of("model", task.name, facts)
         assert are_alike([opened], [task]) and opened.permute == permuted
         assert not are_alike(
             [opened], [dataclasses.replace(task, permute=not permuted)]
         )
         assert ("answers mean nothing" in caplog.text) == permuted
+
+
+def test_answers_that_mean_nothing_are_named_with_the_reason(save, caplog):
+    """A sum says so if one of its parts has learned nothing."""
+    death = dataclasses.replace(OUTCOME, name="death", permute=True)
+    total = make_task(
+        kind="sum", name="total", terms={"death": (0, 1), "grade": (0, 1, 2)}
+    )
+    described = descriptions([OUTCOME, death, GRADE, total], ["outcome", "death"])
+    model = open_model(save(OUTCOME, death, GRADE, described=described))
+    nothing = "; the answers mean nothing"
+    assert model.meaningless == {
+        "death": f"the training labels were permuted{nothing}",
+        "grade": f"nothing has trained its head{nothing}",
+        "total": "the training labels of death were permuted, nothing has trained the "
+        f"head of grade{nothing}",
+    }
+    assert [getattr(task, "permute", None) for task in model.tasks] == [
+        *(False, True, False, None)
+    ]
+    assert len(caplog.records) == 3
 
 
 def test_models_with_other_cut_points_have_no_mean(save):

@@ -3,7 +3,12 @@
 import pytest
 
 from mdmt_tf.tasks import make_task
-from mdmt_tf.tasks.alike import answers_text, are_alike, head_text
+from mdmt_tf.tasks.alike import (
+    answers_text,
+    are_alike,
+    head_text,
+    meaningless,
+)
 
 FACTS = {"name": "grade", "kind": "ordinal", "classes": ("low", "high")}
 
@@ -79,3 +84,27 @@ def test_outputs_of_numbers_that_are_not_standardised_are_others():
 
 def test_a_head_that_learned_from_permuted_labels_has_the_same_outputs():
     assert head_text(grade()) == head_text(grade(permute=True))
+
+
+@pytest.mark.parametrize(
+    ("permuted", "trained", "found"),
+    [
+        ("", "abc", {}),
+        ("a", "abc", {"a": "permuted", "total": "labels of a were permuted"}),
+        ("", "bc", {"a": "its head", "total": "trained the head of a"}),
+        # One of these suffices, and what is not a part does not matter.
+        ("c", "abc", {"c": "permuted"}),
+        ("ab", "c", {"a": "permuted", "b": "permuted", "total": "of a, b were"}),
+    ],
+)
+def test_a_sum_means_nothing_where_one_of_its_parts_does(permuted, trained, found):
+    tasks = [
+        make_task(name=name, kind="regression", permute=name in permuted)
+        for name in "abc"
+    ]
+    total = make_task(name="total", kind="sum", terms={"a": (), "b": ()})
+    reasons = meaningless([*tasks, total], list(trained))
+    assert list(reasons) == list(found)
+    for name, words in found.items():
+        assert words in reasons[name]
+        assert reasons[name].endswith("; the answers mean nothing")

@@ -4,11 +4,17 @@ import json
 import logging
 
 import h5py
+import numpy as np
 import pytest
 
 from mdmt_tf.errors import LeakageError
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.models.weights import lineage, pretrained
+from mdmt_tf.models.weights import (
+    half_precision,
+    lineage,
+    phantom_weights,
+    pretrained,
+)
 from mdmt_tf.storage import sha256_of
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.start import check_start, data_of_start, known_start
@@ -66,9 +72,24 @@ def test_validation_images_may_have_chosen_the_epoch_of_the_start_too(folds):
         checked(note, new)
 
 
-def test_a_start_of_nothing_or_of_the_package_is_known(tmp_path):
-    for weights in (None, "imagenet", "phantoms"):
-        assert data_of_start("tiny", weights) == lineage.empty()
+def test_a_start_of_nothing_or_of_the_package_is_known():
+    for backbone in phantom_weights.shipped():
+        for weights in (None, "imagenet", "phantoms"):
+            assert data_of_start(backbone, weights) == lineage.empty()
+
+
+def test_phantoms_that_began_with_unknown_weights_are_a_warning(monkeypatch, tmp_path):
+    """Earlier versions made such a file."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = phantom_weights.path_in_cache("resnet18")
+    path.parent.mkdir(parents=True)
+    facts = {
+        "backbone": "resnet18",
+        "trained_with_synthetic": {"synthetic_cxr": 9000},
+        "start": {"file": "/x/ours.weights.h5"},
+    }
+    half_precision.write(path, {"bn1/gamma": np.ones(4)}, facts)
+    assert data_of_start("resnet18", "phantoms")["unknown"] == ["ours.weights.h5"]
 
 
 def test_data_of_files_are_read_and_those_of_others_are_unknown(

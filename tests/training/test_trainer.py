@@ -134,7 +134,8 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     manifest = begun.read_json(begun.manifest)
     note = manifest[lineage.NOTE]
     assert note["unknown"] == [own_weights.name]
-    assert set(note["datasets"]) == set(manifest["datasets"])
+    names = {own.get("synthetic", n) for n, own in note["datasets"].items()}
+    assert names == set(manifest["datasets"])
     assert lineage.read(begun.backbone_weights) == note
     facts = manifest["initial_weights"]
     assert facts["file"] == str(own_weights)

@@ -9,12 +9,12 @@ import yaml
 from mdmt_tf import config
 from mdmt_tf.data import profile
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.weights import pretrained
+from mdmt_tf.models.weights import lineage, pretrained
 from mdmt_tf.runs.manifest import build_manifest, data_note
 from mdmt_tf.serving import ensemble, evaluation
 from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.splits.auxiliary import split_of_rows
-from mdmt_tf.training import description, inputs, trainer
+from mdmt_tf.training import description, inputs, start, trainer
 
 NOTE = "beta; trained with 36 synthetic images (drawn); tested on real images"
 BARE = ("training.tensorboard=false", "training.saved_model=false")
@@ -125,14 +125,66 @@ def test_a_start_hands_the_images_on(run, settings, tmp_path):
     weights.write_bytes(run.backbone_weights.read_bytes())
     build_backbone("tiny", (32, 32, 3)).save_weights(other)
     assert "trained_with_synthetic" not in pretrained.describe("tiny", other)
-    for start in (str(weights), {str(weights): 0.5, str(other): 0.5}):
-        begun = pretrained.describe("tiny", start)
+    for begin in (str(weights), {str(weights): 0.5, str(other): 0.5}):
+        begun = pretrained.describe("tiny", begin)
         assert begun["trained_with_synthetic"] == {"drawn": 36}
         facts = {"beta": {"synthetic": False}}
         manifest = build_manifest(settings(), facts, ["beta"], [], begun)
         assert manifest["trained_with_synthetic"] == {"drawn": 36}
         assert manifest["synthetic"] is False and manifest["synthetic_datasets"] == []
         assert data_note(manifest) == NOTE
+
+
+@pytest.mark.parametrize(
+    ("of_start", "of_fit", "expected", "words"),
+    [
+        ("abc", "xyz", 6, "6 synthetic"),
+        ("abc", "abc", 3, "3 synthetic"),
+        ("abc", "bcd", 4, "4 synthetic"),
+        # Not each image has a hash; a file of phantoms has none.
+        ("ab", "xyz", [3, 6], "3 to 6 synthetic"),
+        ("", "xyz", [3, 6], "3 to 6 synthetic"),
+    ],
+)
+def test_images_of_the_start_and_of_the_fit_are_counted_once(
+    settings, of_start, of_fit, expected, words
+):
+    def note(pixels):
+        nothing = dict.fromkeys(lineage.KINDS, "")
+        train = nothing | {"pixels": " ".join(pixels)}
+        entry = {"fingerprints": [pixels], "train": train, "validation": nothing}
+        key = f"drawn (synthetic, {pixels})"
+        return lineage.empty() | {"datasets": {key: entry | {"synthetic": "drawn"}}}
+
+    manifest = build_manifest(
+        settings(),
+        {"beta": {"synthetic": False}, "drawn": {"synthetic": True}},
+        ["beta"],
+        [],
+        {"trained_with_synthetic": {"drawn": 3}},
+        {"drawn": 3},
+        note(of_fit),
+        note(of_start),
+    )
+    assert manifest["trained_with_synthetic"] == {"drawn": expected}
+    assert f"trained with {words} images (drawn)" in data_note(manifest)
+
+
+def test_a_start_from_permuted_labels_hands_them_on(settings, tmp_path):
+    """Else a control looks like the experiment that it is a control of."""
+    facts = {"beta": {"synthetic": False}}
+    control = build_manifest(settings("tasks.grade.permute=true"), facts, ["beta"], [])
+    assert data_note(control) == "beta; PERMUTED labels of grade"
+    weights = tmp_path / "control.weights.h5"
+    build_backbone("tiny", (32, 32, 3)).save_weights(weights)
+    lineage.write(weights, control["trained_with_data"])
+    note = start.data_of_start("tiny", str(weights))
+    for _ in range(2):  # also from what began with it
+        manifest = build_manifest(settings(), facts, ["beta"], [], start=note)
+        assert manifest["permuted"] == []
+        text = "beta; after a start from PERMUTED labels of grade"
+        assert data_note(manifest) == text
+        note = manifest["trained_with_data"]
 
 
 def test_nothing_of_the_fit_depends_on_synthetic_images_beyond_training(settings):

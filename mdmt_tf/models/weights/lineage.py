@@ -4,8 +4,10 @@ A model that starts from such weights has seen them, too. The note is in the man
 a run and in its weights file, so that it is not lost when the file is copied:
 
 datasets   name -> fingerprints; and for train and validation the images, the patients
-           and the pixels, as hashes
+           and the pixels, as hashes. Each drawing of a synthetic dataset has an entry
+           of its own, with the name under `synthetic`: others have other images
 unknown    names of weights files at the start whose data nobody knows
+permuted   tasks whose labels were permuted; not there if there are none
 
 Only hashes leave in the file. They tell whether a known id is among them; short ids
 can still be guessed. No TensorFlow.
@@ -29,20 +31,23 @@ if TYPE_CHECKING:
 
 NOTE = "trained_with_data"
 UNKNOWN = "unknown"
+SYNTHETIC = "synthetic"
+PERMUTED = "permuted"
 FITTED = ("train", "validation")
 KINDS = ("images", "patients", "pixels")
 # Hexadecimal digits: with 100,000 images on both sides, one false match in 10^9 cases.
 _DIGITS = 16
 
 
-def empty(unknown: Sequence[str] = ()) -> dict:
+def empty(unknown: Sequence[str] = (), permuted: Sequence[str] = ()) -> dict:
     """The note of weights without data.
 
     Example:
         >>> empty()
         {'datasets': {}, 'unknown': []}
     """
-    return {"datasets": {}, UNKNOWN: list(unknown)}
+    note = {"datasets": {}, UNKNOWN: list(unknown)}
+    return note | ({PERMUTED: list(permuted)} if permuted else {})
 
 
 def of_lists(datasets: Sequence["PreparedDataset"], lists: "Lists") -> dict:
@@ -57,6 +62,7 @@ def of_lists(datasets: Sequence["PreparedDataset"], lists: "Lists") -> dict:
         >>> ward = types.SimpleNamespace(
         ...     name="ward",
         ...     fingerprint="f",
+        ...     synthetic=False,
         ...     folder=Path("nowhere"),
         ...     table=pd.DataFrame({"image_id": ["a", "b"], "patient_id": ["p", "p"]}),
         ... )
@@ -67,14 +73,17 @@ def of_lists(datasets: Sequence["PreparedDataset"], lists: "Lists") -> dict:
     """
     note = empty()
     for dataset in datasets:
-        own = _hashes(dataset, dataset.name, _pixels(dataset))
-        entry = {"fingerprints": [dataset.fingerprint]}
+        key, entry = dataset.name, {"fingerprints": [dataset.fingerprint]}
+        if dataset.synthetic:
+            key += f" (synthetic, {dataset.fingerprint[:8]})"
+            entry[SYNTHETIC] = dataset.name
+        own = _hashes(dataset, key, _pixels(dataset))
         for split in FITTED:
             chosen = lists[dataset.name].get(split, ())
             entry[split] = {
                 kind: _joined(own[image][kind] for image in chosen) for kind in KINDS
             }
-        note["datasets"][dataset.name] = entry
+        note["datasets"][key] = entry
     return note
 
 
@@ -85,18 +94,35 @@ def combined(*notes: Mapping) -> dict:
         >>> combined(empty(["b.weights.h5"]), empty(["a.weights.h5"]))["unknown"]
         ['a.weights.h5', 'b.weights.h5']
     """
-    found = empty(sorted({name for note in notes for name in note[UNKNOWN]}))
+    found = empty(
+        sorted({name for note in notes for name in note[UNKNOWN]}),
+        sorted({name for note in notes for name in note.get(PERMUTED, ())}),
+    )
     for name in sorted({name for note in notes for name in note["datasets"]}):
         entries = [n["datasets"][name] for n in notes if name in n["datasets"]]
         fingerprints = {one for own in entries for one in own["fingerprints"]}
-        found["datasets"][name] = {"fingerprints": sorted(fingerprints)} | {
-            split: {
-                kind: _joined(one for e in entries for one in e[split][kind].split())
-                for kind in KINDS
-            }
-            for split in FITTED
+        found["datasets"][name] = {
+            "fingerprints": sorted(fingerprints),
+            **({SYNTHETIC: entries[0][SYNTHETIC]} if SYNTHETIC in entries[0] else {}),
+            **{split: _united([own[split] for own in entries]) for split in FITTED},
         }
     return found
+
+
+def synthetic_images(*notes: Mapping) -> dict[str, int]:
+    """The numbers of different synthetic training images, by dataset.
+
+    They are told apart by their pixels; those without a hash do not count.
+
+    Example:
+        >>> synthetic_images(empty())
+        {}
+    """
+    pixels: dict[str, set[str]] = {}
+    for entry in (entry for note in notes for entry in note["datasets"].values()):
+        if name := entry.get(SYNTHETIC):
+            pixels.setdefault(name, set()).update(entry["train"]["pixels"].split())
+    return {name: len(own) for name, own in pixels.items()}
 
 
 def find(
@@ -151,7 +177,8 @@ def write(path: Path, note: Mapping) -> None:
 def read(path: Path) -> dict | None:
     """The note of a weights file; None if it has none.
 
-    A file of phantoms has no note and no data but these.
+    A file of phantoms has no note and no data but these, and those of a start without
+    a note, which earlier versions allowed.
 
     Raises: DataError for a damaged file or note.
 
@@ -163,7 +190,9 @@ def read(path: Path) -> dict | None:
     """
     if path.suffix == half_precision.SUFFIX:
         facts = half_precision.read_facts(path)
-        return empty() if facts.get(provenance.NOTE) else None
+        parts = _parts(facts.get("start"))
+        unknown = [p for p in parts if provenance.NOTE not in p]
+        return empty(_files_of(unknown)) if facts.get(provenance.NOTE) else None
     import h5py
 
     try:
@@ -189,9 +218,17 @@ def of_manifest(manifest: Mapping) -> dict:
     """
     if NOTE in manifest:
         return manifest[NOTE]
-    start = manifest.get("initial_weights") or {}
-    parts = start.get("average", [start])
-    return empty(sorted(Path(p["file"]).name for p in parts if "file" in p))
+    return empty(_files_of(_parts(manifest.get("initial_weights"))))
+
+
+def _parts(start: Mapping | None) -> list[Mapping]:
+    """The files of a description of `pretrained.describe`."""
+    return start.get("average", [start]) if start else []
+
+
+def _files_of(parts: Sequence[Mapping]) -> list[str]:
+    """The names of a user's own files."""
+    return sorted(Path(part["file"]).name for part in parts if "file" in part)
 
 
 def unknown_text(note: Mapping) -> str:
@@ -236,6 +273,13 @@ def _hashes(
 def _hash(dataset: str, kind: str, name: str) -> str:
     text = json.dumps([dataset, kind, likeness(name)])
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _united(splits: Sequence[Mapping]) -> dict[str, str]:
+    return {
+        kind: _joined(one for own in splits for one in own[kind].split())
+        for kind in KINDS
+    }
 
 
 def _joined(hashes) -> str:

@@ -5,16 +5,19 @@ the weights file itself, so it is not lost when the file is copied. No TensorFlo
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.weights import half_precision
 
 NOTE = "trained_with_synthetic"
+# A number of images; or the least and the largest, where steps of training may have had
+# the same images.
+Count = int | list[int]
 
 
-def write(path: Path, images: Mapping[str, int]) -> None:
+def write(path: Path, images: Mapping[str, Count]) -> None:
     """Add the note to a `.weights.h5` file; nothing is added if there are no images.
 
     Args:
@@ -35,7 +38,7 @@ def write(path: Path, images: Mapping[str, int]) -> None:
             file.attrs[NOTE] = json.dumps(dict(images))
 
 
-def read(path: Path) -> dict[str, int]:
+def read(path: Path) -> dict[str, Count]:
     """The images of the note of a weights file, by dataset; {} if there is none.
 
     Without a note, `manifest.json` of the run whose folder the file is in is read, of a
@@ -73,26 +76,86 @@ def read(path: Path) -> dict[str, int]:
         return {}
 
 
-def _checked(images, path: Path) -> dict[str, int]:
-    if not isinstance(images, dict) or not all(
-        type(count) is int and count >= 0 for count in images.values()
-    ):
+def _checked(images, path: Path) -> dict[str, Count]:
+    if not isinstance(images, dict) or not all(map(_is_count, images.values())):
         raise DataError(
             f"{path}: its note {NOTE!r} is damaged: expected a number of images for "
-            "each dataset."
+            "each dataset, or the least and the largest."
         )
     return images
 
 
-def combined(*counts: Mapping[str, int]) -> dict[str, int]:
-    """The images of several steps of training, by dataset.
+def _is_count(value) -> bool:
+    numbers = value if isinstance(value, list) else [value, value]
+    return (
+        all(type(number) is int and number >= 0 for number in numbers)
+        and len(numbers) == 2
+        and numbers[0] <= numbers[1]
+    )
 
-    Steps with images of one dataset have drawn them from the same images, so the
-    largest number counts.
+
+def combined(*counts: Mapping[str, Count]) -> dict[str, Count]:
+    """The images of several steps of training one model, by dataset.
+
+    Two steps may have drawn the same images of a dataset, or others.
 
     Example:
         >>> combined({"synthetic_cxr": 300}, {}, {"synthetic_cxr": 90, "brixia": 8})
-        {'brixia': 8, 'synthetic_cxr': 300}
+        {'brixia': 8, 'synthetic_cxr': [300, 390]}
     """
-    names = sorted({name for count in counts for name in count})
-    return {name: max(count.get(name, 0) for count in counts) for name in names}
+    return _by_dataset(counts, sum)
+
+
+def largest(*counts: Mapping[str, Count]) -> dict[str, Count]:
+    """The most images that one of several models was trained with, by dataset.
+
+    Example:
+        >>> largest({"synthetic_cxr": 300}, {"synthetic_cxr": [90, 400]})
+        {'synthetic_cxr': [300, 400]}
+    """
+    return _by_dataset(counts, max)
+
+
+def _by_dataset(counts: Sequence[Mapping[str, Count]], most: Callable) -> dict:
+    found = {}
+    for name in sorted({name for count in counts for name in count}):
+        low, high = zip(
+            *(ends(own[name]) for own in counts if name in own), strict=True
+        )
+        found[name] = _count(max(low), most(high))
+    return found
+
+
+def ends(count: Count) -> tuple[int, int]:
+    """The least and the largest number.
+
+    Example:
+        >>> ends(300), ends([300, 390])
+        ((300, 300), (300, 390))
+    """
+    return tuple(count) if isinstance(count, list) else (count, count)
+
+
+def total(images: Mapping[str, Count]) -> Count:
+    """The images of all datasets.
+
+    Example:
+        >>> total({"brixia": 8, "synthetic_cxr": [300, 390]})
+        [308, 398]
+    """
+    low, high = zip(*map(ends, images.values()), strict=True) if images else ((), ())
+    return _count(sum(low), sum(high))
+
+
+def text(count: Count) -> str:
+    """A number of images in words.
+
+    Example:
+        >>> text(2700), text([300, 390])
+        ('2,700', '300 to 390')
+    """
+    return " to ".join(f"{number:,}" for number in dict.fromkeys(ends(count)))
+
+
+def _count(low: int, high: int) -> Count:
+    return low if low == high else [low, high]

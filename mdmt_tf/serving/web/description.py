@@ -69,6 +69,7 @@ def _tasks(models, maps) -> dict[str, TaskDescription]:
     found = {}
     points = operating_points(models)
     test = _at_points(models)
+    reasons = {n: text for model in models for n, text in model.meaningless.items()}
     for answer in models[0].tasks:
         is_calibrated = all(model.calibrates(answer) for model in models)
         explained = bool(maps) and all(
@@ -80,6 +81,7 @@ def _tasks(models, maps) -> dict[str, TaskDescription]:
                 classes=list(component.class_names),
                 unit=None if component.class_names else component.unit,
                 derived_from=list(answer.terms) if isinstance(answer, Derived) else [],
+                meaningless=reasons.get(answer.name),
                 calibrated=is_calibrated,
                 operating_points={
                     name: OperatingPoint(

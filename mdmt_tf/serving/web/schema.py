@@ -44,6 +44,10 @@ class TaskDescription(_Part):
     derived_from: list[str] = Field(
         description="tasks whose answers it follows from; empty for a task"
     )
+    meaningless: str | None = Field(
+        description="why the answer means nothing, such as permuted training labels; "
+        "null if it means something"
+    )
     calibrated: bool = Field(description="whether its probabilities are calibrated")
     operating_points: dict[str, OperatingPoint]
     saliency: bool = Field(description="whether maps can be made, by /api/saliency")

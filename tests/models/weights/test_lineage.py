@@ -74,6 +74,46 @@ def test_phantoms_that_are_drawn_again_are_others(dataset, note):
     assert lineage.find(note, drawn, ["a0"]) == dict.fromkeys(lineage.KINDS, [])
 
 
+def test_drawings_of_one_name_are_kept_apart(dataset, note):
+    """Their ids are the same, and the real dataset may have the name, too."""
+    first = dataclasses.replace(dataset, synthetic=True, fingerprint="first")
+    second = dataclasses.replace(
+        of_table(dataset), synthetic=True, fingerprint="second"
+    )
+    both = lineage.combined(
+        note,
+        lineage.of_lists([first], {"a": {"train": ["a1"]}}),
+        lineage.of_lists([second], {"a": {"train": ["a2"]}}),
+    )
+    marked = {name: e.get("synthetic") for name, e in both["datasets"].items()}
+    assert marked == {
+        "a": None,
+        "a (synthetic, first)": "a",
+        "a (synthetic, second)": "a",
+    }
+    assert lineage.find(both, second, ["a0", "a1", "a2"])["images"] == ["a2"]
+    assert lineage.combined(both, both) == both
+
+
+def test_synthetic_images_are_told_apart_by_their_pixels(write_hashed, note):
+    """Whatever their ids; and those of validation are not trained with."""
+    parts = [
+        dataclasses.replace(write_hashed("d", SHOWN[a:b], list("pq")), synthetic=True)
+        for a, b in ((0, 2), (1, 3), (2, 4))
+    ]
+    notes = [
+        lineage.of_lists([part], {"d": {"train": ["d0", "d1"], "validation": []}})
+        for part in parts
+    ]
+    assert lineage.synthetic_images(notes[0], notes[0]) == {"d": 2}
+    assert lineage.synthetic_images(notes[0], notes[1]) == {"d": 3}
+    assert lineage.synthetic_images(lineage.combined(*notes), note) == {"d": 4}
+    judged = lineage.of_lists(
+        [parts[0]], {"d": {"train": ["d1"], "validation": ["d0"]}}
+    )
+    assert lineage.synthetic_images(judged) == {"d": 1}
+
+
 def test_equal_pixels_are_found_under_any_name(write_hashed, note):
     other = write_hashed("c", [SHOWN[2], SHOWN[1]], ["q0", "q1"])
     found = lineage.find(note, other, ["c0", "c1"])
@@ -103,6 +143,8 @@ def test_steps_of_training_add_up(dataset, note):
     assert both["unknown"] == ["x.weights.h5"]
     assert lineage.find(both, dataset, ["a2"])["images"] == ["a2"]
     assert lineage.combined(both, note) == both
+    permuted = lineage.combined(both, lineage.empty(permuted=["severity"]))
+    assert permuted == {**both, "permuted": ["severity"]}
 
 
 @pytest.mark.parametrize("text", [b"[", b"[]", b'{"datasets": {"a": 1}}'])
@@ -120,6 +162,21 @@ def test_files_of_phantoms_have_no_other_data(tmp_path):
     assert lineage.read(path) == lineage.empty()
     half_precision.write(path, arrays, {"backbone": "tiny"})
     assert lineage.read(path) is None
+
+
+def test_a_file_of_phantoms_from_an_unknown_start_says_so(tmp_path):
+    """Earlier versions made such files."""
+    path = tmp_path / "own.safetensors"
+    drawn = {"trained_with_synthetic": {"synthetic_cxr": 9000}}
+    facts = {"backbone": "tiny", **drawn}
+    for start, unknown in (
+        ({"source": "timm"}, []),
+        ({"file": "/x/own.weights.h5"}, ["own.weights.h5"]),
+        ({"file": "/x/own.weights.h5", **drawn}, []),
+        ({"average": [{"file": "/x/a.weights.h5"}]}, ["a.weights.h5"]),
+    ):
+        half_precision.write(path, {"norm/gamma": np.ones(4)}, facts | {"start": start})
+        assert lineage.read(path) == lineage.empty(unknown)
 
 
 def test_a_run_of_an_earlier_version_knows_whether_its_start_was_a_file():

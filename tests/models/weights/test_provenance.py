@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from mdmt_tf.errors import DataError
 from mdmt_tf.models.weights import half_precision, provenance
 
 
@@ -27,6 +28,32 @@ def test_the_note_is_read_and_the_weights_stay(weights):
     assert provenance.read(weights) == {"synthetic_cxr": 2700}
     with h5py.File(weights) as file:
         assert list(file["kernel"]) == [1.0, 2.0]
+
+
+def test_a_number_may_be_known_within_bounds(weights):
+    provenance.write(weights, {"synthetic_cxr": [270, 540]})
+    assert provenance.read(weights) == {"synthetic_cxr": [270, 540]}
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, True, "9", [9], [9, 8], [1, 2, 3], None])
+def test_a_damaged_number_is_an_error(weights, count):
+    with h5py.File(weights, "a") as file:
+        file.attrs[provenance.NOTE] = json.dumps({"synthetic_cxr": count})
+    with pytest.raises(
+        DataError, match="'trained_with_synthetic' is damaged: expected"
+    ):
+        provenance.read(weights)
+
+
+def test_steps_add_up_to_a_number_within_bounds_and_models_do_not():
+    """The truth is between: all steps with the same images, or each with others."""
+    counts = [{"drawn": 270}, {"drawn": [300, 400]}, {"other": 5}]
+    assert provenance.combined(*counts) == {"drawn": [300, 670], "other": 5}
+    assert provenance.largest(*counts) == {"drawn": [300, 400], "other": 5}
+    assert provenance.combined() == {} and provenance.total({}) == 0
+    assert (
+        provenance.text(provenance.total(provenance.combined(*counts))) == "305 to 675"
+    )
 
 
 def test_the_run_of_an_earlier_version_is_asked(weights):

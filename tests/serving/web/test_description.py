@@ -39,6 +39,14 @@ def test_a_number_has_the_unit_that_its_data_state(means):
     assert found["coma"].unit is None  # its answer is a class
 
 
+def test_an_answer_that_means_nothing_says_why(means):
+    text = "nothing has trained its head; the answers mean nothing"
+    own = dataclasses.replace(means, meaningless={"signs": text})
+    found = description.describe([means, own], [], Bounds()).tasks
+    reasons = {name: one.meaningless for name, one in found.items()}
+    assert reasons == {"outcome": None, "signs/a": text, "signs/b": text, "stay": None}
+
+
 def test_probabilities_without_a_fitted_calibration_are_not_called_calibrated():
     few = Calibration(prior_ratio=(1.0, 1.0), note="not fitted: 14 images")
     known = calibrations(youden=0.2) | {"signs/b": few}

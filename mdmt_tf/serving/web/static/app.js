@@ -272,6 +272,9 @@ function task(name, one) {
     heading.append(` (std over the models ${decimals(one.std)})`);
   }
   part.append(heading);
+  if (about.meaningless) {
+    part.append(make("div", {class: "notice warning"}, make("p", {}, `${about.meaningless}.`)));
+  }
   if (about.derived_from.length) {
     part.append(make("p", {class: "derived"}, `Follows from ${about.derived_from.join(", ")}.`));
   }
